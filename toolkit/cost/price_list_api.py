@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -73,7 +74,7 @@ class PriceList:
         pages = self._access.pricing.get_paginator("get_products").paginate(
             **query, PaginationConfig={"MaxItems": _MAX_PRODUCTS}
         )
-        items = [documents.parse(text, price_list.Item) for page in pages for text in page["PriceList"]]
+        items = [documents.parse(text, price_list.Item) for page in pages for text in _products(page)]
         date = max((item.get("publicationDate", "")[:10] for item in items), default="")
         source = (
             "AWS Price List API" if self._access.endpoint_url is None else "the embedded cloud's Price List"
@@ -111,6 +112,13 @@ class _Names:
     def price(self, name: str) -> Price | None:
         self.names.add(name)
         return None
+
+
+def _products(page: Mapping[str, Any]) -> list[str]:
+    """The products of a response; botocore also accepts one that is not JSON, without members."""
+    if "PriceList" not in page:
+        raise documents.DamagedError("the response has no prices, and may be that of a proxy")
+    return list(page["PriceList"])
 
 
 def _cached(file: Path | None) -> dict[str, Price | None]:

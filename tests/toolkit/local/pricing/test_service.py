@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from botocore.exceptions import ClientError
 from tests.support.access import enforce_iam
 from tests.support.cloud import Aws, aws_clients
 from tests.support.iam import ACCOUNT, allow, document
+from tests.toolkit.aws.test_errors import respond_once
 from toolkit.aws.access import AwsAccess
 from toolkit.cost.estimate import estimate
 from toolkit.cost.price_list import Product
@@ -191,6 +193,18 @@ def test_an_unreachable_api_is_asked_once_and_named(monkeypatch: pytest.MonkeyPa
     prices.prefetch([G6, "api_request"])
     assert prices.price(G6) is None
     assert "127.0.0.1" in prices.problem
+
+
+@pytest.mark.usefixtures("as_aws")
+@pytest.mark.parametrize("body", [b"<html>Log in<p>", b'{"PriceList": ["{}"]}'])
+def test_a_response_of_a_proxy_is_no_price(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    response = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
+        threading.Thread(target=respond_once, args=[server, response], daemon=True).start()
+        prices = PriceList(AwsAccess(REGION, ACCOUNT))
+        assert prices.price(G6) is None
+    assert prices.problem
 
 
 @pytest.mark.usefixtures("as_aws")
