@@ -102,7 +102,7 @@ class Estimate:
     @property
     def current_per_hour(self) -> float | None:
         """US dollars per hour of the current instances and the stated traffic; None if they are not known."""
-        if self.current is None:
+        if self.current is None or any(item.minimum is None for item in self.current):
             return None
         items = (*self.current, *(item for item in self.items if item.by_traffic))
         return sum(item.minimum or 0 for item in items)

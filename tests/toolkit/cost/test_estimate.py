@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.plans import summary
-from toolkit.cost.estimate import HOURS_PER_MONTH, estimate
+from toolkit.cost.estimate import HOURS_PER_MONTH, current_instances, estimate
 from toolkit.cost.prices import Price, Prices
 from toolkit.environment import Environment, load
 from toolkit.errors import PolicyViolationError
@@ -73,6 +73,19 @@ def test_an_unknown_price_makes_the_sum_a_lower_bound(tmp_path: Path) -> None:
     assert not result.is_complete
     assert "unknown price" in result.items[0].details
     assert result.headline().startswith("at least $0.00")
+
+
+def test_current_instances_of_unknown_price_have_no_sum(tmp_path: Path) -> None:
+    known, unknown = (
+        current_instances("chat", instance_type, 2, Prices("us-east-1"))
+        for instance_type in ("ml.g6.2xlarge", "ml.unknown.large")
+    )
+    result = estimate(environment(tmp_path))
+    assert replace(result, current=(known,)).current_per_hour == 2.444
+    partly = replace(result, current=(known, unknown))
+    assert partly.as_data()["per_hour"]["current"] is None
+    total = next(line for line in cost_report.text(partly).splitlines() if line.startswith("total now"))
+    assert total.split() == ["total", "now", "unknown", "unknown", "unknown"]
 
 
 def test_requests_are_priced_by_the_stated_traffic(tmp_path: Path) -> None:
