@@ -76,13 +76,13 @@ def test_an_unknown_price_makes_the_sum_a_lower_bound(tmp_path: Path) -> None:
 
 
 def test_current_instances_of_unknown_price_have_no_sum(tmp_path: Path) -> None:
-    known, unknown = (
+    priced, unpriced = (
         current_instances("chat", instance_type, 2, Prices("us-east-1"))
         for instance_type in ("ml.g6.2xlarge", "ml.unknown.large")
     )
     result = estimate(environment(tmp_path))
-    assert replace(result, current=(known,)).current_per_hour == 2.444
-    partly = replace(result, current=(known, unknown))
+    assert replace(result, current=(priced,)).current_per_hour == 2.444
+    partly = replace(result, current=(priced, unpriced))
     assert partly.as_data()["per_hour"]["current"] is None
     total = next(line for line in cost_report.text(partly).splitlines() if line.startswith("total now"))
     assert total.split() == ["total", "now", "unknown", "unknown", "unknown"]
