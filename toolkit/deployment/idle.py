@@ -83,11 +83,13 @@ def _points(
     """Counts of requests by time.
 
     The names are from "Monitor SageMaker AI with CloudWatch" and "Alarms and logs for tracking metrics from
-    asynchronous endpoints" in SageMaker's developer guide, with their spelling.
+    asynchronous endpoints" in SageMaker's developer guide. It spells one "InvocationsProcesssed", unlike
+    the metrics that were read from AWS (cloud-custodian/cloud-custodian#11078): both count.
     """
     variants = [{"EndpointName": model.endpoint_name, "VariantName": name} for name in model.variant_names]
-    metric = "InvocationsProcesssed" if model.endpoint_type == "async" else "Invocations"
-    metrics = [(metric, variant) for variant in variants]
+    counts = ("InvocationsProcessed", "InvocationsProcesssed")
+    names = counts if model.endpoint_type == "async" else ("Invocations",)
+    metrics = [(name, variant) for variant in variants for name in names]
     if model.endpoint_type == "async":
         metrics.append(("ApproximateBacklogSize", {"EndpointName": model.endpoint_name}))
     for name, dimensions in metrics:

@@ -90,6 +90,17 @@ def test_an_asynchronous_endpoint_with_a_queue_is_in_use(account: AwsAccess, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("metric", ["InvocationsProcessed", "InvocationsProcesssed"])
+def test_an_asynchronous_endpoint_with_requests_is_in_use(
+    account: AwsAccess, tmp_path: Path, metric: str
+) -> None:
+    context, endpoint = deployed_without_endpoint(account, tmp_path, "async")
+    record(account, metric, timedelta(minutes=5), 2, EndpointName=endpoint, VariantName="AllTraffic")
+    [model] = idle.activity(context, HOUR)
+    assert (model.requests, model.is_idle) == (2, False)
+
+
+@pytest.mark.slow
 def test_an_environment_in_use_is_not_paused(context: Context) -> None:
     name = context.environment.name
     bucket, key = context.environment.state_bucket, context.environment.state_key

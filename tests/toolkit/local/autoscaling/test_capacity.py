@@ -260,7 +260,7 @@ def test_an_asynchronous_endpoint_scales_to_zero_and_back(aws: Aws, hosting: Hos
     assert published >= {
         "ApproximateBacklogSize",
         "ApproximateAgeOfOldestRequest",
-        "InvocationsProcesssed",
+        "InvocationsProcessed",
         "TimeInBacklog",
         "TotalProcessingTime",
     }
