@@ -161,7 +161,7 @@ def test_the_comment_of_a_plan_is_updated_in_place(story: Story) -> None:
 
 def test_a_merge_applies_the_approved_plan_and_tests_it(story: Story) -> None:
     plan, apply = story.merged["plan"], story.merged["apply"]
-    assert (plan.exit_code, plan.outputs) == (0, {"changes": "true"}), plan.output
+    assert (plan.exit_code, plan.outputs) == (0, {"needed": "true"}), plan.output
     assert apply.exit_code == 0, apply.output
     assert apply.roles == ["arn:aws:iam::123456789012:role/llm-local-ci-deploy"]
     assert "ok   API:" in apply.output

@@ -70,16 +70,17 @@ def test_the_applied_plan_is_the_plan_that_was_shown(lab: Lab) -> None:
 def test_a_plan_shows_what_it_costs(lab: Lab) -> None:
     lab.declare(
         "    capacity: {min: 1, max: 3}\n    startup_timeout_seconds: 900\n"
-        "    rollout: {strategy: all_at_once, timeout_seconds: 3600}\n"
+        "    rollout: {strategy: all_at_once, timeout_seconds: 3600}\nttl: 3d\n"
     )
-    costs = json.loads(lab.toolkit.succeed("plan", "--env", "local", "--json"))["cost_changes"]
-    ((change,), (rollout,)) = costs["changes"], costs["rollouts"]
+    plan = json.loads(lab.toolkit.succeed("plan", "--env", "local", "--json"))
+    ((change,), (rollout,)) = plan["cost_changes"]["changes"], plan["cost_changes"]["rollouts"]
     assert [(change[side]["minimum"], change[side]["maximum"]) for side in ("before", "after")] == [
         (1, 1),
         (1, 3),
     ]
     # One instance and another one for an hour.
     assert rollout["dollars"] == pytest.approx(2 * 0.214)
+    assert plan["renews_expiry"]
 
 
 def test_an_applied_plan_is_stale(lab: Lab) -> None:

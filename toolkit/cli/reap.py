@@ -23,18 +23,18 @@ def reap(
 
     console = Console()
     context = open_context(env, console, lock_timeout=lock_timeout)
-    mortals = reap.find(context)
+    candidates = reap.find(context)
     if yes:
-        for mortal in mortals:
-            console.line(str(mortal))
-        mortals = list(reap.reap(context, mortals))
+        for candidate in candidates:
+            console.line(str(candidate))
+        candidates = list(reap.reap(context, candidates))
     if as_json:
-        console.data(json.dumps([mortal.as_data() for mortal in mortals], indent=2))
+        console.data(json.dumps([candidate.as_data() for candidate in candidates], indent=2))
     else:
-        for mortal in mortals:
-            console.data(str(mortal))
-        if not mortals:
+        for candidate in candidates:
+            console.data(str(candidate))
+        if not candidates:
             console.line("no environment has a ttl")
-        elif not yes and any(mortal.state == "expired" for mortal in mortals):
+        elif not yes and any(candidate.state == "expired" for candidate in candidates):
             console.line("pass --yes to destroy those that have expired")
-    reap.raise_for_failures(mortals)
+    reap.raise_for_failures(candidates)

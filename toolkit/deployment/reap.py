@@ -25,7 +25,7 @@ State = Literal["expired", "destroyed", "alive", "kept", "unreadable", "failed"]
 
 
 @dataclass(frozen=True)
-class Mortal:
+class ExpiringEnvironment:
     """An environment with a time to live.
 
     Attributes:
@@ -68,24 +68,26 @@ class Mortal:
         return f"{line}; {self.reason}" if self.reason else line
 
 
-def find(context: Context) -> list[Mortal]:
+def find(context: Context) -> list[ExpiringEnvironment]:
     """The environments with a time to live in the context's state bucket, those that have expired first."""
     with context.console.progress("reading when environments expire"):
         now = context.access.now()
         read = map_concurrently(partial(_read, context, now), sorted(expiry.names(context)))
     order: tuple[State, ...] = ("expired", "kept", "unreadable", "alive")
-    return sorted((mortal for mortal in read if mortal), key=lambda mortal: order.index(mortal.state))
+    return sorted(
+        (candidate for candidate in read if candidate), key=lambda candidate: order.index(candidate.state)
+    )
 
 
-def reap(context: Context, mortals: list[Mortal]) -> Iterator[Mortal]:
+def reap(context: Context, candidates: list[ExpiringEnvironment]) -> Iterator[ExpiringEnvironment]:
     """Destroy the expired environments one after another; yields each environment with what became of it."""
-    for mortal in mortals:
-        if mortal.state != "expired":
-            yield mortal
+    for candidate in candidates:
+        if candidate.state != "expired":
+            yield candidate
             continue
-        context.console.line(f"destroying {mortal.name}")
+        context.console.line(f"destroying {candidate.name}")
         try:
-            yield _destroy(context, mortal)
+            yield _destroy(context, candidate)
         except InterruptedByUserError:
             raise
         except (ToolkitError, BotoCoreError, ClientError) as error:
@@ -93,43 +95,43 @@ def reap(context: Context, mortals: list[Mortal]) -> Iterator[Mortal]:
             if failure is None:
                 raise
             context.console.line(str(failure))
-            yield replace(mortal, state="failed", reason=failure.message, error=failure)
+            yield replace(candidate, state="failed", reason=failure.message, error=failure)
 
 
-def raise_for_failures(mortals: list[Mortal]) -> None:
+def raise_for_failures(candidates: list[ExpiringEnvironment]) -> None:
     """Raise if environments could not be read or destroyed, with the exit code of the first."""
-    failed = [mortal for mortal in mortals if mortal.error is not None]
+    failed = [candidate for candidate in candidates if candidate.error is not None]
     if not failed:
         return
-    names = ", ".join(mortal.name for mortal in failed)
+    names = ", ".join(candidate.name for candidate in failed)
     summary = ToolkitError(f"cannot reap {names}", remedy="remove the cause, then run `toolkit reap` again")
-    summary.details = tuple(f"{mortal.name}: {mortal.reason}" for mortal in failed)
-    summary.exit_code = next(mortal.error.exit_code for mortal in failed if mortal.error)
+    summary.details = tuple(f"{candidate.name}: {candidate.reason}" for candidate in failed)
+    summary.exit_code = next(candidate.error.exit_code for candidate in failed if candidate.error)
     raise summary
 
 
-def _read(context: Context, now: datetime, name: str) -> Mortal | None:
+def _read(context: Context, now: datetime, name: str) -> ExpiringEnvironment | None:
     try:
         record = expiry.read(context, name)
         if record is None or record.expires_at is None:
             return None
         recorded = expiry.environment_of(context, record)
     except StateError as error:
-        return Mortal(name, "unreadable", reason=error.message, error=error)
+        return ExpiringEnvironment(name, "unreadable", reason=error.message, error=error)
     except ClientError as error:
         if error.response["Error"]["Code"] not in DENIED:
             raise
-        return Mortal(name, "unreadable", reason="your credentials may not read it")
+        return ExpiringEnvironment(name, "unreadable", reason="your credentials may not read it")
     costs = estimate(recorded)
-    mortal = Mortal(
+    candidate = ExpiringEnvironment(
         name=name,
         state="expired" if record.expires_at <= now else "alive",
         expires_at=record.expires_at,
         applied_at=record.applied_at,
         dollars_per_hour=costs.per_hour("minimum") if costs.is_complete else None,
     )
-    reason = _why_kept(context, record, recorded, now) if mortal.state == "expired" else None
-    return replace(mortal, state="kept", reason=reason) if reason else mortal
+    reason = _why_kept(context, record, recorded, now) if candidate.state == "expired" else None
+    return replace(candidate, state="kept", reason=reason) if reason else candidate
 
 
 def _why_kept(context: Context, record: Expiry, recorded: Environment, now: datetime) -> str | None:
@@ -151,26 +153,26 @@ def _why_kept(context: Context, record: Expiry, recorded: Environment, now: date
     return "its file has a longer ttl; apply it" if lasts else None
 
 
-def _destroy(context: Context, mortal: Mortal) -> Mortal:
-    record = _require_expired(context, mortal)
+def _destroy(context: Context, candidate: ExpiringEnvironment) -> ExpiringEnvironment:
+    record = _require_expired(context, candidate)
     if record is None:
-        return replace(mortal, state="alive", reason="it was applied or destroyed meanwhile")
+        return replace(candidate, state="alive", reason="it was applied or destroyed meanwhile")
     own = replace(context, environment=expiry.environment_of(context, record))
 
     def confirmed() -> None:
-        if _require_expired(context, mortal) is None:
-            raise StateError(f"cannot destroy {mortal.name}: it was applied meanwhile")
+        if _require_expired(context, candidate) is None:
+            raise StateError(f"cannot destroy {candidate.name}: it was applied meanwhile")
 
     with locks.exclusive(own):
         # Another command may have waited for the same lock.
         confirmed()
         count = lifecycle.destroy_opened(own, lifecycle.Consent(yes=True), record, confirmed=confirmed)
-    context.console.line(f"{mortal.name} is destroyed: {count} resources, and its API keys")
-    return replace(mortal, state="destroyed")
+    context.console.line(f"{candidate.name} is destroyed: {count} resources, and its API keys")
+    return replace(candidate, state="destroyed")
 
 
-def _require_expired(context: Context, mortal: Mortal) -> Expiry | None:
+def _require_expired(context: Context, candidate: ExpiringEnvironment) -> Expiry | None:
     """The record of an environment if it still is what was shown as expired."""
-    record = expiry.read(context, mortal.name)
-    same = record is not None and record.expires_at == mortal.expires_at
+    record = expiry.read(context, candidate.name)
+    same = record is not None and record.expires_at == candidate.expires_at
     return record if same else None

@@ -27,6 +27,7 @@ class Subject:
         uncommitted: whether the checkout has uncommitted changes.
         digest: the saved plan's digest in hexadecimal; None if it is not saved.
         fingerprints: of the plan's inputs and changes, by name; empty unless `toolkit plan` created it.
+        renews_expiry: whether an apply matters without changes, because the environment has a `ttl`.
     """
 
     environment: str
@@ -37,6 +38,7 @@ class Subject:
     uncommitted: bool = False
     digest: str | None = None
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    renews_expiry: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from toolkit.aws import state_bucket
 from toolkit.aws.access import AwsAccess
 from toolkit.deployment import expiry, locks, reap
 from toolkit.deployment.context import Context
-from toolkit.deployment.reap import Mortal
+from toolkit.deployment.reap import ExpiringEnvironment
 from toolkit.environment import EnvironmentFileError, load
 from toolkit.errors import ToolkitError
 
@@ -31,10 +31,10 @@ def preview(account: AwsAccess, tmp_path: Path) -> Context:
     return context
 
 
-def mortal_of(context: Context) -> Mortal | None:
+def mortal_of(context: Context) -> ExpiringEnvironment | None:
     """The environment as `toolkit reap` lists it."""
     name = context.environment.name
-    return next((mortal for mortal in reap.find(context) if mortal.name == name), None)
+    return next((candidate for candidate in reap.find(context) if candidate.name == name), None)
 
 
 def change(context: Context, **values: Any) -> None:
@@ -58,12 +58,12 @@ def reopened(context: Context) -> Context:
 
 def test_an_environment_expires_after_its_last_apply(preview: Context) -> None:
     expiry.renew(preview)
-    mortal = mortal_of(preview)
-    assert mortal is not None
-    assert mortal.state == "alive"
-    assert mortal.expires_at is not None
-    assert mortal.applied_at is not None
-    assert (mortal.expires_at - mortal.applied_at).days == 3
+    candidate = mortal_of(preview)
+    assert candidate is not None
+    assert candidate.state == "alive"
+    assert candidate.expires_at is not None
+    assert candidate.applied_at is not None
+    assert (candidate.expires_at - candidate.applied_at).days == 3
     change(preview, expires_at=LONG_AGO)
     expired = mortal_of(preview)
     assert expired is not None
@@ -89,10 +89,10 @@ def test_a_protected_environment_is_not_reaped(preview: Context) -> None:
     change(preview, expires_at=LONG_AGO)
     # Its file is gone: the record says it.
     preview.project.environment_file(preview.environment.name).unlink()
-    mortal = mortal_of(preview)
-    assert mortal is not None
-    assert (mortal.state, mortal.reason) == ("kept", "it is protected")
-    assert list(reap.reap(preview, [mortal])) == [mortal]
+    candidate = mortal_of(preview)
+    assert candidate is not None
+    assert (candidate.state, candidate.reason) == ("kept", "it is protected")
+    assert list(reap.reap(preview, [candidate])) == [candidate]
 
 
 def test_a_destroyed_environment_does_not_expire(preview: Context) -> None:
@@ -110,9 +110,9 @@ def test_an_apply_after_a_destruction_keeps_its_expiry(preview: Context) -> None
     # On another machine, before the destruction has ended.
     expiry.renew(preview)
     expiry.end(preview, destroyed)
-    mortal = mortal_of(preview)
-    assert mortal is not None
-    assert mortal.state == "alive"
+    candidate = mortal_of(preview)
+    assert candidate is not None
+    assert candidate.state == "alive"
     expiry.end(preview, expiry.read(preview, preview.environment.name))
     assert mortal_of(preview) is None
 
@@ -120,16 +120,16 @@ def test_an_apply_after_a_destruction_keeps_its_expiry(preview: Context) -> None
 def test_an_environment_in_use_is_not_reaped(preview: Context) -> None:
     expiry.renew(preview)
     change(preview, expires_at=LONG_AGO)
-    mortal = mortal_of(preview)
-    assert mortal is not None
+    candidate = mortal_of(preview)
+    assert candidate is not None
     with locks.exclusive(preview):
-        (failed,) = reap.reap(preview, [mortal])
+        (failed,) = reap.reap(preview, [candidate])
     assert failed.state == "failed"
     assert "in use on this machine" in str(failed)
     with pytest.raises(ToolkitError, match="cannot reap") as error:
         reap.raise_for_failures([failed])
     assert error.value.exit_code == 9
-    assert mortal_of(preview) == mortal
+    assert mortal_of(preview) == candidate
 
 
 @pytest.mark.parametrize(
@@ -145,11 +145,11 @@ def test_the_present_file_keeps_an_expired_environment(preview: Context, further
     expiry.renew(preview)
     change(preview, expires_at=LONG_AGO)
     declare(preview, further)
-    mortal = mortal_of(preview)
-    assert mortal is not None
-    assert mortal.state == "kept"
-    assert reason in str(mortal)
-    assert list(reap.reap(preview, [mortal])) == [mortal]
+    candidate = mortal_of(preview)
+    assert candidate is not None
+    assert candidate.state == "kept"
+    assert reason in str(candidate)
+    assert list(reap.reap(preview, [candidate])) == [candidate]
     preview.project.environment_file(preview.environment.name).unlink()
     orphan = mortal_of(preview)
     assert orphan is not None
@@ -185,13 +185,13 @@ def test_a_record_of_another_account_is_not_reaped(preview: Context, change_: tu
 
 
 def assert_unreadable(context: Context, reason: str) -> None:
-    mortal = mortal_of(context)
-    assert mortal is not None
-    assert mortal.state == "unreadable"
-    assert reason in str(mortal)
-    results = list(reap.reap(context, [mortal]))
-    assert results == [mortal]
-    with pytest.raises(ToolkitError, match=f"cannot reap {mortal.name}") as error:
+    candidate = mortal_of(context)
+    assert candidate is not None
+    assert candidate.state == "unreadable"
+    assert reason in str(candidate)
+    results = list(reap.reap(context, [candidate]))
+    assert results == [candidate]
+    with pytest.raises(ToolkitError, match=f"cannot reap {candidate.name}") as error:
         reap.raise_for_failures(results)
     assert error.value.exit_code == 9
 

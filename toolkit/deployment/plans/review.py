@@ -111,6 +111,7 @@ def review(
         region=environment.region,
         commit=commit,
         uncommitted=uncommitted,
+        renews_expiry=environment.ttl is not None and prepared.action == "apply",
     )
     plan = prepared.plan
     summary = summarize(planned, subject, plan.summary(), has_changes=plan.has_changes, policy=report)
