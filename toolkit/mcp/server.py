@@ -110,6 +110,7 @@ class _Server:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._running: set[Process] = set()
+        self._stopped: set[Process] = set()
         self._limiter = anyio.CapacityLimiter(MAX_COMMANDS)
 
     async def run(self) -> None:
@@ -130,7 +131,7 @@ class _Server:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             async for _ in signals:
                 for process in list(self._running):
-                    await _stop(process)
+                    await self._stop(process)
                 # The thread that reads standard input ends only when the client closes it.
                 os._exit(InterruptedByUserError.exit_code)
 
@@ -212,23 +213,27 @@ class _Server:
             return process.returncode
         finally:
             with anyio.CancelScope(shield=True):
-                await _stop(process)
+                await self._stop(process)
             self._running.discard(process)
+            self._stopped.discard(process)
 
+    async def _stop(self, process: Process) -> None:
+        """Stop a command as Ctrl-C does, and wait for the end of its clean-up.
 
-async def _stop(process: Process) -> None:
-    """Stop a command as Ctrl-C does, and wait for the end of its clean-up."""
-    if process.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        # Not SIGINT, which a shell ignores for its background jobs and their children.
-        os.killpg(process.pid, signal.SIGTERM)
-    with anyio.move_on_after(_STOP_SECONDS):
-        await process.wait()
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        A client that leaves closes standard input first and sends a signal two seconds later. The command
+        gets one signal only: a second one would end its clean-up, as a second Ctrl-C does.
+        """
+        if process.returncode is None and process not in self._stopped:
+            self._stopped.add(process)
+            with suppress(ProcessLookupError):
+                # Not SIGINT, which a shell ignores for its background jobs and their children.
+                os.killpg(process.pid, signal.SIGTERM)
+        with anyio.move_on_after(_STOP_SECONDS):
+            await process.wait()
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
 
 
 def _description(tool: Tool, names: list[str]) -> Any:
