@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -31,9 +31,10 @@ _MAX_PRODUCTS = 500
 
 
 class Cached(documents.OpenDict):
-    """Prices that were read on a day, by name; null for those that the API does not have."""
+    """Prices that an endpoint had on a day, by name; null for those that the API does not have."""
 
     day: str
+    endpoint: NotRequired[str]
     prices: dict[str, Price | None]
 
 
@@ -50,7 +51,9 @@ class PriceList:
         self._lock = threading.Lock()
         # Never for an embedded cloud, whose prices are not AWS's.
         self._file = None if access.endpoint_url else cache_dir() / "prices" / f"{access.region}.json"
-        self._prices = _cached(self._file)
+        # AWS_ENDPOINT_URL can lead to an emulator, whose prices must not stay.
+        self._endpoint = str(access.pricing.meta.endpoint_url)
+        self._prices = _cached(self._file, self._endpoint)
 
     def prefetch(self, names: Iterable[str]) -> None:
         """Read several prices at a time."""
@@ -87,7 +90,8 @@ class PriceList:
                 prices = {key: price and asdict(price) for key, price in self._prices.items()}
                 # The next command reads them again.
                 with contextlib.suppress(OSError):
-                    write_atomic(self._file, json.dumps({"day": _today(), "prices": prices}))
+                    content = {"day": _today(), "endpoint": self._endpoint, "prices": prices}
+                    write_atomic(self._file, json.dumps(content))
 
 
 def of_environment(
@@ -121,7 +125,7 @@ def _products(page: Mapping[str, Any]) -> list[str]:
     return list(page["PriceList"])
 
 
-def _cached(file: Path | None) -> dict[str, Price | None]:
+def _cached(file: Path | None, endpoint: str) -> dict[str, Price | None]:
     if file is None:
         return {}
     try:
@@ -129,7 +133,8 @@ def _cached(file: Path | None) -> dict[str, Price | None]:
     except (OSError, documents.DamagedError):
         # There is none, or it cannot be read: ask AWS.
         return {}
-    return dict(cached["prices"]) if cached["day"] == _today() else {}
+    is_current = (cached["day"], cached.get("endpoint")) == (_today(), endpoint)
+    return dict(cached["prices"]) if is_current else {}
 
 
 def _today() -> str:

@@ -78,6 +78,8 @@ def test_a_file_is_shown_with_costs_only_if_a_price_is_given(files: list[str]) -
 
 def test_an_environment_for_aws_has_the_list_price(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOOLKIT_PROJECT", str(ROOT))
+    # The Price List API is not reached.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     measured = benchmark((4,))
     measured = replace(measured, subject=replace(measured.subject, instance_type="ml.g6.2xlarge"))
     contexts = {name: offline_context(name, Console()) for name in ("dev", "local")}

@@ -175,8 +175,14 @@ def test_prices_of_aws_are_kept_for_the_day(as_aws: AwsAccess, monkeypatch: pyte
     assert first.source == "AWS Price List API"
     # A type that AWS does not have is not asked for again, either.
     assert PriceList(as_aws).price("ml.none.large") is None
-    again = PriceList(unreachable(monkeypatch))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-key")
+    again = PriceList(AwsAccess(REGION, ACCOUNT))
     assert (again.price(G6), again.price("ml.none.large"), again.problem) == (first, None, "")
+
+
+def test_kept_prices_are_of_one_endpoint(as_aws: AwsAccess, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert PriceList(as_aws).price(G6) is not None
+    assert PriceList(unreachable(monkeypatch)).price(G6) is None
 
 
 @pytest.mark.parametrize("content", ["{", '{"day": "2026-01-01", "prices": {}}'])
