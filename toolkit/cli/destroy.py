@@ -21,4 +21,7 @@ def destroy(
         return
     console.line(f"{env} is destroyed: {count} resources, and its API keys")
     if context.environment.is_local:
-        console.line("the embedded cloud keeps the account's role and buckets: `toolkit local down` ends it")
+        console.line(
+            "the embedded cloud keeps running, with the account's roles, policies and buckets: "
+            "stop it with `toolkit local down`"
+        )

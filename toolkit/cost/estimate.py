@@ -137,10 +137,11 @@ class Estimate:
         """The sums in one line."""
         low, high = self.per_hour("minimum"), self.per_hour("maximum")
         month = dollars(low * HOURS_PER_MONTH)
-        most = f" to {dollars(high * HOURS_PER_MONTH)}" if high > low else ""
-        return (
-            f"{self._at_least}{month}{most} per month on AWS ({self.region}), at minimum to maximum capacity"
-        )
+        region = f"per month on AWS ({self.region})"
+        if high <= low:
+            return f"{self._at_least}{month} {region}"
+        most = dollars(high * HOURS_PER_MONTH)
+        return f"{self._at_least}{month} to {most} {region}, at minimum to maximum capacity"
 
     def as_data(self) -> dict[str, Any]:
         """For programs: US dollars per hour and month."""

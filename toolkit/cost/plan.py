@@ -83,7 +83,7 @@ class FleetChange:
         return f"; superfluous instances stay {seconds / 60:.4g} min, {cost}"
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.before or 'none'} → {self.after or 'none'}{self.tail}"
+        return f"instances of {self.name}: {self.before or 'none'} → {self.after or 'none'}{self.tail}"
 
 
 @dataclass(frozen=True)

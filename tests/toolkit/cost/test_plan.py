@@ -96,39 +96,41 @@ def costs(before: dict[str, Any] | None, after: dict[str, Any] | None) -> PlanCo
         (
             values(),
             values(bounds=(3, 6)),
-            "chat: 2 to 4 x ml.small, $1,460.00 to $2,920.00 per month"
+            "instances of chat: 2 to 4 x ml.small, $1,460.00 to $2,920.00 per month"
             " → 3 to 6 x ml.small, $2,190.00 to $4,380.00 per month",
         ),
         (
             values(),
             values("ml.big", (1, 1)),
-            "chat: 2 to 4 x ml.small, $1,460.00 to $2,920.00 per month → 1 x ml.big, $2,920.00 per month",
+            "instances of chat: 2 to 4 x ml.small, $1,460.00 to $2,920.00 per month"
+            " → 1 x ml.big, $2,920.00 per month",
         ),
-        (None, values(bounds=(1, 1)), "chat: none → 1 x ml.small, $730.00 per month"),
-        (values(bounds=(1, 1)), None, "chat: 1 x ml.small, $730.00 per month → none"),
+        (None, values(bounds=(1, 1)), "instances of chat: none → 1 x ml.small, $730.00 per month"),
+        (values(bounds=(1, 1)), None, "instances of chat: 1 x ml.small, $730.00 per month → none"),
         (
             values(bounds=(1, 1)),
             values("ml.other", (1, 1)),
-            "chat: 1 x ml.small, $730.00 per month → 1 x ml.other, unknown price per month",
+            "instances of chat: 1 x ml.small, $730.00 per month → 1 x ml.other, unknown price per month",
         ),
         # 15 minutes and a cooldown of 5, for one instance at a dollar per hour.
         (
             values(bounds=(2, 2)),
             values(bounds=(1, 2)),
-            "chat: 2 x ml.small, $1,460.00 per month → 1 to 2 x ml.small, $730.00 to $1,460.00 per month"
+            "instances of chat: 2 x ml.small, $1,460.00 per month"
+            " → 1 to 2 x ml.small, $730.00 to $1,460.00 per month"
             "; superfluous instances stay 20 min, $0.33",
         ),
         # 4 instances for 50 of 168 hours: 1 + 3 * 50 / 168.
         (
             values(bounds=(1, 4)),
             values(bounds=(1, 4), schedules=WORKING_HOURS),
-            "chat: 1 to 4 x ml.small, $730.00 to $2,920.00 per month"
+            "instances of chat: 1 to 4 x ml.small, $730.00 to $2,920.00 per month"
             " → 1.893 to 4 x ml.small, $1,381.79 to $2,920.00 per month",
         ),
         (
             values(bounds=(1, 1)),
             values(bounds=(1, 1), shadow="ml.big"),
-            "chat/Shadow: none → 2 x ml.big, $5,840.00 per month",
+            "instances of chat/Shadow: none → 2 x ml.big, $5,840.00 per month",
         ),
     ],
 )
