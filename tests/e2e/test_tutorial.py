@@ -16,7 +16,7 @@ from tests.e2e.test_readme import README, blocks
 from tests.support import hub as hubs
 from tests.support.checkout import clean_environment, copy_checkout
 from tests.support.hub import Repository
-from toolkit.deployment.context import REHEARSAL
+from toolkit.processes import REHEARSAL
 from toolkit.rehearsal.results import StandIn
 
 pytestmark = pytest.mark.e2e
