@@ -74,9 +74,9 @@ class Instance(abc.ABC):
         return self.child is not None and self.child.returncode is None
 
     def fits(self, function: Function) -> bool:
-        """Whether it runs the current version, with credentials that outlast an invocation."""
+        """Whether it runs the current version, is not being stopped, and has credentials that last."""
         lasts = time.time() + function.timeout_seconds < self.expires_at
-        return self.alive and lasts and self.function == function
+        return self.usable and self.alive and lasts and self.function == function
 
     async def start(self) -> None:
         """Start the process and wait until it is ready.
