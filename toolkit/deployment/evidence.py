@@ -93,7 +93,13 @@ def inputs(context: Context, prepared: Prepared, deployed: Outputs, plan: bytes)
     """
     project = context.project
     lock = project.stack(STACK) / ".terraform.lock.hcl"
-    contents: dict[str, bytes | str] = {"plan.tfplan": plan}
+    contents: dict[str, bytes | str] = {}
+    if prepared.release is not None:
+        # It was checked against the policies when it was released, whatever the files are now. Others may
+        # write its record: no name in it replaces a document of this release.
+        weights = prepared.release.weights
+        contents |= {name: sha256 for name, sha256 in weights.items() if name.startswith(WEIGHTS)}
+    contents["plan.tfplan"] = plan
     contents |= {"terraform.lock.hcl": lock.read_bytes()} if lock.is_file() else {}
     if prepared.release is None:
         contents["environment.yaml"] = project.environment_file(context.environment.name).read_bytes()
@@ -103,9 +109,6 @@ def inputs(context: Context, prepared: Prepared, deployed: Outputs, plan: bytes)
             f"{WEIGHTS}{name}.json": manifest
             for name, manifest in zip(prepared.staged, manifests, strict=True)
         }
-    else:
-        # It was checked against the policies when it was released, whatever the files are now.
-        contents |= prepared.release.weights
     return Inputs(contents, list(_images(context, deployed)))
 
 

@@ -467,7 +467,7 @@ def _evidence(context: Context, release: Release, inputs: Inputs) -> bytes:
         "resolvedDependencies": [*inputs.resources, *([commit] if release.commit else [])],
     }
     record = attestations.sha256(release.to_json().encode())
-    subjects = {RECORD: record, **inputs.digests, **release.packages}
+    subjects = {**release.packages, **inputs.digests, RECORD: record}
     return attestations.seal(attestations.RELEASE_TYPE, subjects, predicate, context.signer)
 
 

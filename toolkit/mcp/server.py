@@ -111,6 +111,7 @@ class _Server:
         self._project = project
         self._running: set[Process] = set()
         self._stopped: set[Process] = set()
+        self._is_closing = False
         self._limiter = anyio.CapacityLimiter(MAX_COMMANDS)
 
     async def run(self) -> None:
@@ -130,8 +131,11 @@ class _Server:
     async def _exit_on_signal(self) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             async for _ in signals:
-                for process in list(self._running):
-                    await self._stop(process)
+                # All at once, and no waiting call starts another one.
+                self._is_closing = True
+                async with anyio.create_task_group() as stops:
+                    for process in list(self._running):
+                        stops.start_soon(self._stop, process)
                 # The thread that reads standard input ends only when the client closes it.
                 os._exit(InterruptedByUserError.exit_code)
 
@@ -190,6 +194,8 @@ class _Server:
         It writes to files, so that it can clean up even if this process is killed.
         """
         out, err = files
+        if self._is_closing:
+            await anyio.sleep_forever()
         process = await anyio.open_process(
             [sys.executable, "-P", "-m", "toolkit", *arguments],
             stdin=subprocess.DEVNULL,

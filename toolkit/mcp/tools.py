@@ -211,7 +211,8 @@ TOOLS: Final = {
         Tool(
             ("plan",),
             "Show what an apply of the working tree would change, the impact on each model, violations of "
-            "policies and the cost before and after. Changes nothing and locks nothing; takes half a minute.",
+            "policies and the cost before and after. Changes nothing in AWS and locks nothing; replaces the "
+            "plan that was saved last in the project. Takes half a minute.",
         ),
         Tool(
             ("drift",),

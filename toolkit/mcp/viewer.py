@@ -29,6 +29,8 @@ _NO_CREDENTIALS = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
+    # botocore also reads the configuration of its predecessor.
+    "BOTO_CONFIG": os.devnull,
     # In the embedded cloud, a command without a key would be the root user.
     **dict.fromkeys(LOCAL_SETTINGS.values(), "none"),
 }

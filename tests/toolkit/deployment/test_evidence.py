@@ -307,7 +307,10 @@ def test_later_tests_and_rollbacks_have_evidence(released: Released) -> None:
     again = evidence.verify(evidence.stored(context, 1), "signed", 1, PublicKey(released.pem))
     again.raise_for_problems("signed", 1)
     assert again.smoke_test is not None and not again.smoke_test.passed
-    # The release that a rollback deploys was checked, and its weights staged, before.
+    # The release that a rollback deploys was checked, and its weights staged, before. A user who can write
+    # its record chooses no other document.
+    forged = dict.fromkeys(("plan.tfplan", "release.json", "environment.yaml"), "0" * 64)
+    serving = replace(serving, weights={**serving.weights, **forged})
     (context.build / "inference.tfvars").write_text("number = 2")
     lifecycle.deploy(
         context, replace(released.prepared, action="rollback to 1", staged={}, packages={}, release=serving)

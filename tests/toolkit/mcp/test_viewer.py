@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import boto3
@@ -56,6 +58,20 @@ def test_commands_without_a_session_have_no_credentials(project: Project) -> Non
     assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} & set(variables)
     # In the embedded cloud, they would otherwise be the root user.
     assert variables["TOOLKIT_LOCAL_ACCESS_KEY_ID"] == "none"
+
+
+def test_no_file_of_the_user_gives_credentials(project: Project, tmp_path: Path) -> None:
+    (tmp_path / ".boto").write_text("[Credentials]\naws_access_key_id = AKIA\naws_secret_access_key = s\n")
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text(
+        "[default]\naws_access_key_id=A\naws_secret_access_key=s\n"
+    )
+    variables = {**viewer.variables(project, {}), "HOME": str(tmp_path)}
+    script = "import boto3; print(boto3.Session().get_credentials())"
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=variables, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "None\n"
 
 
 def test_an_environment_without_the_role_gives_no_access(project: Project) -> None:
