@@ -192,21 +192,26 @@ def estimate(environment: Environment, prices: Prices | None = None) -> Estimate
     return Estimate(environment.region, tuple(items), cost.ceiling_per_month, cost.ceiling_capacity, problem)
 
 
-def current_instances(name: str, instance_type: str, count: int, prices: Prices) -> Item:
-    """The costs of instances that run, without their volumes.
+def instances(
+    name: str, instance_type: str, counts: tuple[float, float], prices: Prices, note: str = ""
+) -> Item:
+    """The costs of instances, without their volumes.
 
     Args:
         name: see `label`.
         instance_type: their type.
-        count: their number.
+        counts: the lowest and the highest number.
         prices: the prices of the region.
+        note: follows the number, such as " on average by schedule".
     """
+    low, high = counts
     price = prices.instance_hour(instance_type)
+    number = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+    details = f"{number} x {instance_type}{note}"
     if price is None:
-        return Item(name, f"{count} x {instance_type}, unknown price", None, None)
-    hour = count * price.dollars
-    details = f"{count} x {instance_type}, ${price.dollars:g} per hour"
-    return Item(name, details, hour, hour, str(price))
+        return Item(name, f"{details}, unknown price", None, None)
+    unit = f"${price.dollars:g} per hour"
+    return Item(name, f"{details}, {unit}", low * price.dollars, high * price.dollars, str(price))
 
 
 def volumes(
@@ -250,8 +255,9 @@ def _model(name: str, model: Model, prices: Prices, traffic: Traffic | None) -> 
         return
     for variant in model.all_resolved(name):
         counts = _counts(variant, model)
-        yield _instances(variant, counts, prices)
         name, instance_type = label(variant.model, variant.variant), str(variant.instance_type)
+        average = " on average by schedule" if variant.capacity.schedules else ""
+        yield instances(name, instance_type, counts, prices, average)
         yield from volumes(name, instance_type, model.volume_size_gb, counts, prices)
 
 
@@ -260,19 +266,6 @@ def _counts(variant: ResolvedVariant, model: Model) -> tuple[float, float]:
     low, high = average_bounds(variant.capacity.min, variant.capacity.max, variant.capacity.schedules)
     scales_to_zero = model.asynchronous is not None and model.asynchronous.scale_to_zero
     return 0 if scales_to_zero else low, high
-
-
-def _instances(variant: ResolvedVariant, counts: tuple[float, float], prices: Prices) -> Item:
-    low, high = counts
-    price = prices.instance_hour(str(variant.instance_type))
-    name = label(variant.model, variant.variant)
-    number = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
-    average = " on average by schedule" if variant.capacity.schedules else ""
-    unit = "unknown price" if price is None else f"${price.dollars:g} per hour"
-    details = f"{number} x {variant.instance_type}{average}, {unit}"
-    if price is None:
-        return Item(name, details, None, None)
-    return Item(name, details, low * price.dollars, high * price.dollars, str(price))
 
 
 def _serverless(name: str, serverless: Serverless, prices: Prices, traffic: Traffic | None) -> Iterator[Item]:

@@ -6,7 +6,7 @@ from collections import Counter
 
 from toolkit.aws import endpoints
 from toolkit.aws.concurrent import map_concurrently
-from toolkit.cost.estimate import Item, current_instances, label, volumes
+from toolkit.cost.estimate import Item, instances, label, volumes
 from toolkit.cost.prices import Prices
 from toolkit.deployment.context import Context
 from toolkit.deployment.outputs import DeployedModel, Outputs
@@ -37,7 +37,7 @@ def read(context: Context, outputs: Outputs, prices: Prices) -> tuple[Item, ...]
             counts[label(name, fleet.variant), fleet.instance_type, fleet.volume_gb] += fleet.instances
         costs: list[Item] = []
         for (variant, instance_type, size), count in counts.items():
-            costs.append(current_instances(variant, instance_type, count, prices))
+            costs.append(instances(variant, instance_type, (count, count), prices))
             costs += volumes(variant, instance_type, size, (count, count), prices)
         return costs
 

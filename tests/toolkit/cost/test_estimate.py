@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.plans import summary
-from toolkit.cost.estimate import HOURS_PER_MONTH, current_instances, estimate
+from toolkit.cost.estimate import HOURS_PER_MONTH, estimate, instances
 from toolkit.cost.prices import Price, Prices
 from toolkit.environment import Environment, load
 from toolkit.errors import PolicyViolationError
@@ -77,7 +77,7 @@ def test_an_unknown_price_makes_the_sum_a_lower_bound(tmp_path: Path) -> None:
 
 def test_current_instances_of_unknown_price_have_no_sum(tmp_path: Path) -> None:
     priced, unpriced = (
-        current_instances("chat", instance_type, 2, Prices("us-east-1"))
+        instances("chat", instance_type, (2, 2), Prices("us-east-1"))
         for instance_type in ("ml.g6.2xlarge", "ml.unknown.large")
     )
     result = estimate(environment(tmp_path))

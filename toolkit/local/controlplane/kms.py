@@ -49,7 +49,8 @@ def extend() -> None:
             return str(sign(self))
         private_key = key.private_key
         if not isinstance(private_key, ECDSAPrivateKey):
-            raise NotImplementedError("signatures of digests with RSA keys")
+            message = "The embedded cloud signs digests with elliptic-curve keys only."
+            raise JsonRESTError("UnsupportedOperationException", message)
         signature = private_key.private_key.sign(message, ec.ECDSA(Prehashed(_HASHES[algorithm]())))
         encoded = b64encode(signature).decode()
         return json.dumps({"KeyId": key.arn, "Signature": encoded, "SigningAlgorithm": algorithm})
